@@ -1,0 +1,40 @@
+# Two commands are enough for a newcomer: `make run` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: run test lint lock clean
+
+run: $(INSTALLED) .env
+	@$(BIN)/flask db upgrade
+	@exec $(BIN)/gunicorn
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_migrations.py
+	$(BIN)/python tools/check_locks.py
+
+# The locked sets with hashes, from pyproject.toml. `make lock UPGRADE=--upgrade` takes newer ones.
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-header --quiet $(UPGRADE)
+lock: $(INSTALLED)
+	$(COMPILE) --output-file requirements.txt
+	$(COMPILE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
+
+$(INSTALLED): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "WorkHub needs Python 3.11 or newer.")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $(INSTALLED)
+
+.env:
+	@$(BIN)/flask secrets init
+
+clean:
+	rm -rf .venv
