@@ -1,0 +1,1 @@
+"""What the service knows of accounts. No request, no response, no status code."""
