@@ -1,0 +1,95 @@
+"""From the `Authorization` header to the caller: every rule about a presented token.
+
+The order of its answers is documented: no token 400, a genuine but expired one 401, anything else
+wrong with it 403, no such user 404.
+"""
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple, cast
+from uuid import UUID
+
+from flask import g, request
+from flask_jwt_extended import get_jwt, verify_jwt_in_request
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt import ExpiredSignatureError, PyJWTError
+
+from workhub.accounts import sessions
+from workhub.accounts.tokens import TokenType, jwt
+from workhub.extensions import now
+from workhub.problems import Problem, ProblemType
+
+# The scheme's name ignores case (RFC 9110, 11.1); one token, no second credential (RFC 6750, 2).
+_BEARER = re.compile(r"bearer +([^\s,]+)", re.IGNORECASE)
+
+
+class Current(NamedTuple):
+    """The caller: a user and the session of the token that was presented."""
+
+    user_id: UUID
+    session_id: UUID
+    email: str
+    name: str
+    photo: str | None
+
+
+class Presented(NamedTuple):
+    """A genuine refresh token, not yet compared with its session."""
+
+    user_id: UUID
+    session_id: UUID
+    jti: str
+
+
+def access_token(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Call the view with the `Current` caller of a live session."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        _verify("access")
+        return view(cast(Current, g.current), *args, **kwargs)
+
+    return guarded
+
+
+def refresh_token(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Call the view with the `Presented` token; the rotation's own statement does the rest."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        _verify("refresh")
+        claims = get_jwt()
+        return view(Presented(*_ids(claims), claims["jti"]), *args, **kwargs)
+
+    return guarded
+
+
+def _verify(token_type: TokenType) -> None:
+    bearer = _BEARER.fullmatch(request.headers.get("Authorization", "").strip())
+    if bearer is None:
+        raise Problem(ProblemType.AUTHORIZATION_MISSING)
+    # The extension knows the scheme's name in this spelling alone.
+    request.environ["HTTP_AUTHORIZATION"] = f"Bearer {bearer[1]}"
+    refresh = token_type == "refresh"  # noqa: S105 (a kind, not a secret)
+    g.token_type = token_type
+    try:
+        verify_jwt_in_request(refresh=refresh, skip_revocation_check=refresh)
+    except ExpiredSignatureError:
+        raise Problem(ProblemType.TOKEN_EXPIRED) from None
+    except (PyJWTError, JWTExtendedException, ValueError, KeyError, RecursionError):
+        raise Problem(ProblemType.CREDENTIALS_INVALID) from None
+
+
+@jwt.token_in_blocklist_loader
+def _is_revoked(_header: dict[str, Any], claims: dict[str, Any]) -> bool:
+    """Find the caller. It raises by itself: asked for yes or no, it could not say 404."""
+    user_id, session_id = _ids(claims)
+    row = sessions.look_up(user_id, session_id, now())
+    g.current = Current(user_id, session_id, row.email, row.name, row.photo)
+    return False
+
+
+def _ids(claims: dict[str, Any]) -> tuple[UUID, UUID]:
+    g.user_id, g.session_id = UUID(claims["sub"]), UUID(claims["sid"])
+    return g.user_id, g.session_id
