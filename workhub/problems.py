@@ -7,11 +7,11 @@ from enum import Enum, unique
 from http import HTTPStatus
 
 from flask import Flask, Response, current_app, g, jsonify, request
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.datastructures import Accept
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from config import BODY_LIMIT_BYTES
 from workhub import logs
 
 PROBLEM_JSON = "application/problem+json"
@@ -34,6 +34,7 @@ class ProblemType(Enum):
         "The credentials could not be confirmed.",
     )
     USER_NOT_FOUND = 404, "Пользователь не найден.", "There is no such user."
+    SESSION_NOT_FOUND = 404, "Сеанс не найден.", "There is no such session."
     EMAIL_TAKEN = (
         400,
         "Пользователь с такой почтой уже существует.",
@@ -145,18 +146,26 @@ class Problem(Exception):
 
 def _wants_problem_json() -> bool:
     """Whether `Accept` names the problem type, and not below `application/json`."""
-    named = {value: quality for value, quality in request.accept_mimetypes if "*" not in value}
+    named = {
+        media_type.partition(";")[0].lower(): quality
+        for media_type, quality in request.accept_mimetypes
+    }
     problem = named.get(PROBLEM_JSON, 0)
     return problem > 0 and problem >= named.get("application/json", 0)
+
+
+def _language() -> str:
+    """The language that `Accept-Language` likes better, of whatever country it is."""
+    # Werkzeug's own best match takes "ru-RU, en;q=0.5" for English.
+    named = [(tag.partition("-")[0], quality) for tag, quality in request.accept_languages]
+    return Accept(named).best_match(["ru", "en"], "ru")
 
 
 def answer(problem: Problem) -> Response:
     """The answer of a problem: the documented `detail`, or RFC 9457 for who asks for it."""
     kind = problem.type
     problem_json = _wants_problem_json()
-    language = "ru"
-    if problem_json:
-        language = request.accept_languages.best_match(["ru", "en"], "ru")
+    language = _language() if problem_json else "ru"
     text = kind.text[language]
     body: dict[str, object] = {"detail": text}
     if kind.status == HTTPStatus.UNPROCESSABLE_ENTITY:
@@ -181,18 +190,7 @@ def answer(problem: Problem) -> Response:
         response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
-    if (request.content_length or 0) > BODY_LIMIT_BYTES or "Transfer-Encoding" in request.headers:
-        # The server reads on past a body of this size, not past a larger one.
-        response.headers["Connection"] = "close"
     g.problem = kind.code
-    return response
-
-
-def _answer_http(error: HTTPException) -> Response:
-    """What Flask and Werkzeug refuse by themselves, told from the same catalogue."""
-    response = answer(Problem(_OF_STATUS.get(error.code or 500, ProblemType.REQUEST_INVALID)))
-    if isinstance(error, MethodNotAllowed):
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return response
 
 
@@ -201,17 +199,26 @@ _OF_STATUS = {
     405: ProblemType.METHOD_NOT_ALLOWED,
     413: ProblemType.BODY_TOO_LARGE,
     415: ProblemType.CONTENT_TYPE_UNSUPPORTED,
-    500: ProblemType.INTERNAL_ERROR,
 }
 
 
+def _answer_http(error: HTTPException) -> Response:
+    """What Flask and Werkzeug refuse by themselves, told from the same catalogue."""
+    status = error.code or 500
+    other = ProblemType.INTERNAL_ERROR if status >= 500 else ProblemType.REQUEST_INVALID
+    response = answer(Problem(_OF_STATUS.get(status, other)))
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
+
+
 def _answer_database(error: Exception) -> Response:
-    logs.database_gone(error)
+    logs.database_gone(error, g.request_id)
     return answer(Problem(ProblemType.UNAVAILABLE, retry_after=UNAVAILABLE_RETRY_SECONDS))
 
 
 def _answer_crash(error: Exception) -> Response:
-    logs.crash(error)
+    logs.crash(error, g.request_id)
     return answer(Problem(ProblemType.INTERNAL_ERROR))
 
 
@@ -219,6 +226,7 @@ def init_app(app: Flask) -> None:
     """Answer every error of the application. After flask-smorest: the last handler wins."""
     app.register_error_handler(Problem, answer)
     app.register_error_handler(HTTPException, _answer_http)
-    for gone in (OperationalError, InterfaceError, PoolTimeoutError):
+    # InternalError: a PostgreSQL that has turned read-only, as hosts do where the disk is full.
+    for gone in (OperationalError, InterfaceError, InternalError, PoolTimeoutError):
         app.register_error_handler(gone, _answer_database)
     app.register_error_handler(Exception, _answer_crash)

@@ -3,7 +3,8 @@
 A hash is bcrypt over base64(HMAC-SHA-256(key = the bcrypt salt, NFC password)), written as passlib
 does: `$bcrypt-sha256$v=2,t=2b,r=12$<salt, 22>$<digest, 31>`. So no character is cut, neither at 72
 bytes nor at NUL, and a leaked plain SHA-256 of a password does not help against its hash.
-Plain bcrypt hashes from elsewhere (`$2a$`, `$2b$`, `$2y$`) verify as they were made.
+Hashes from elsewhere verify as they were made, and are replaced at the next log-in: plain bcrypt
+(`$2a$`, `$2b$`, `$2y$`) and passlib's first form (`$bcrypt-sha256$2b,12$...`: no key).
 """
 
 import base64
@@ -18,11 +19,14 @@ from flask import current_app
 from workhub.problems import Problem, ProblemType
 
 MIN_CHARACTERS = 8
+MAX_COST = 16  # of a hash from elsewhere: above, a log-in takes seconds
 _BCRYPT_MAX_BYTES = 72
+_SALT_AND_DIGEST = r"(?P<salt>[./A-Za-z0-9]{22})\$?(?P<digest>[./A-Za-z0-9]{31})"
 _KEYED = re.compile(
-    r"\$bcrypt-sha256\$v=2,t=2b,r=(?P<cost>\d{1,2})"
-    r"\$(?P<salt>[./A-Za-z0-9]{22})\$(?P<digest>[./A-Za-z0-9]{31})"
+    r"\$bcrypt-sha256\$v=2,t=(?P<type>2[ab]),r=(?P<cost>\d{1,2})\$" + _SALT_AND_DIGEST
 )
+_UNKEYED = re.compile(r"\$bcrypt-sha256\$(?P<type>2[ab]),(?P<cost>\d{1,2})\$" + _SALT_AND_DIGEST)
+_PLAIN = re.compile(r"\$(?P<type>2[aby])\$(?P<cost>\d\d)\$" + _SALT_AND_DIGEST)
 
 
 def _is_special(character: str) -> bool:
@@ -53,15 +57,14 @@ def check_rules(password: str) -> None:
 
 def hash(password: str) -> str:
     """The hash of a password (in NFC) with a fresh salt, at the cost that is set."""
-    return _keyed_hash(password, bcrypt.gensalt(current_app.config["BCRYPT_ROUNDS"]))
-
-
-def _keyed_hash(password: str, setting: bytes) -> str:
-    """Hash with bcrypt's own `$2b$<cost>$<salt>` as setting."""
+    setting = bcrypt.gensalt(current_app.config["BCRYPT_ROUNDS"])
     _, _, cost, salt = setting.split(b"$")
-    keyed = base64.b64encode(hmac.digest(salt, password.encode(), hashlib.sha256))
-    digest = bcrypt.hashpw(keyed, setting)[len(setting) :]
+    digest = bcrypt.hashpw(_keyed(password, salt), setting)[len(setting) :]
     return f"$bcrypt-sha256$v=2,t=2b,r={int(cost)}${salt.decode()}${digest.decode()}"
+
+
+def _keyed(password: str, salt: bytes) -> bytes:
+    return base64.b64encode(hmac.digest(salt, password.encode(), hashlib.sha256))
 
 
 def verify(password: str, password_hash: str | None) -> bool:
@@ -70,18 +73,39 @@ def verify(password: str, password_hash: str | None) -> bool:
     Without a hash (there is no such account) it takes as long and says no.
     """
     if password_hash is None:
-        _keyed_hash(password, b"$2b$%02d$" % current_app.config["BCRYPT_ROUNDS"] + b"." * 22)
+        salt = b"." * 22
+        bcrypt.hashpw(
+            _keyed(password, salt), b"$2b$%02d$" % current_app.config["BCRYPT_ROUNDS"] + salt
+        )
         return False
+    if made := _KEYED.fullmatch(password_hash):
+        given = _keyed(password, made["salt"].encode())
+    elif made := _UNKEYED.fullmatch(password_hash):
+        given = base64.b64encode(hashlib.sha256(password.encode()).digest())
+    elif made := _PLAIN.fullmatch(password_hash):
+        given = password.encode()[:_BCRYPT_MAX_BYTES]
+    else:
+        return False
+    plain = f"${made['type']}${int(made['cost']):02d}${made['salt']}{made['digest']}"
     try:
-        if keyed := _KEYED.fullmatch(password_hash):
-            setting = f"$2b${int(keyed['cost']):02d}${keyed['salt']}".encode()
-            return hmac.compare_digest(_keyed_hash(password, setting), password_hash)
-        return bcrypt.checkpw(password.encode()[:_BCRYPT_MAX_BYTES], password_hash.encode())
-    except ValueError:
+        return bcrypt.checkpw(given, plain.encode())
+    except ValueError:  # a cost or a salt that bcrypt does not know
         return False
 
 
 def needs_rehash(password_hash: str) -> bool:
     """Whether a hash is of another form than ours, or of a lower cost than is set."""
-    keyed = _KEYED.fullmatch(password_hash)
-    return keyed is None or int(keyed["cost"]) < current_app.config["BCRYPT_ROUNDS"]
+    made = _KEYED.fullmatch(password_hash)
+    return made is None or int(made["cost"]) < current_app.config["BCRYPT_ROUNDS"]
+
+
+def fault(password_hash: str) -> str | None:
+    """Why a hash from elsewhere can't be taken over, in words; None where it can."""
+    made = next(
+        filter(None, (form.fullmatch(password_hash) for form in (_KEYED, _UNKEYED, _PLAIN))), None
+    )
+    if made is None:
+        return "is no hash of a kind that is known ($2a$, $2b$, $2y$, $bcrypt-sha256$)"
+    if not 4 <= int(made["cost"]) <= MAX_COST:
+        return f"has a cost outside 4 to {MAX_COST}"
+    return None

@@ -5,17 +5,21 @@ no longer the session's. Each write is one statement that names what it expects 
 finds nothing, somebody was faster, and one `look_up` says what to answer.
 """
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from flask import current_app
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     and_,
     bindparam,
     case,
+    delete,
+    func,
     insert,
     literal,
     or_,
@@ -28,6 +32,8 @@ from workhub.accounts.models import Session, User
 from workhub.accounts.tokens import Issued
 from workhub.extensions import connect, now
 from workhub.problems import Problem, ProblemType
+
+_BATCH_ROWS = 5000
 
 _OF_TOKENS = (
     Session.id,
@@ -188,11 +194,7 @@ def end(user_id: UUID, session_id: UUID, reason: str) -> bool:
     with connect() as connection:
         ended = connection.execute(
             update(Session)
-            .where(
-                Session.id == session_id,
-                Session.user_id == user_id,
-                Session.ended_at.is_(None),
-            )
+            .where(_is_live(time), Session.user_id == user_id, Session.id == session_id)
             .values(ended_at=time, end_reason=reason)
             .returning(Session.id)
         ).first()
@@ -207,3 +209,70 @@ def log_out(user_id: UUID, session_id: UUID) -> None:
     """
     if not end(user_id, session_id, "logout"):
         look_up(user_id, session_id, now())
+
+
+def end_each(user_id: UUID, reason: str) -> int:
+    """End every live session of a user; returns how many."""
+    with connect() as connection:
+        return end_all(connection, user_id, reason)
+
+
+def end_all(connection: Connection, user_id: UUID, reason: str) -> int:
+    """The same as a part of a transaction."""
+    time = now()
+    ended = connection.execute(
+        update(Session)
+        .where(_is_live(time), Session.user_id == user_id)
+        .values(ended_at=time, end_reason=reason)
+        .returning(Session.id)
+    )
+    return len(ended.all())
+
+
+def live(user_id: UUID) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The live sessions of a user, newest use first."""
+    with connect() as connection:
+        return connection.execute(
+            select(
+                Session.id,
+                Session.created_at,
+                Session.last_used_at,
+                Session.expires_at,
+                Session.ip,
+                Session.user_agent,
+            )
+            .where(_is_live(now()), Session.user_id == user_id)
+            .order_by(Session.last_used_at.desc(), Session.id)
+        ).all()
+
+
+def _is_live(time: datetime) -> ColumnElement[bool]:
+    return and_(Session.ended_at.is_(None), Session.expires_at > time)
+
+
+def prune(kept: timedelta) -> int:
+    """Delete sessions that have been over for longer than `kept`; returns how many.
+
+    It walks along the primary key, a batch a statement: no index has to follow `expires_at`, which
+    every refresh changes, and no lock is held for long.
+    """
+    over_before = now() - kept
+    pruned, after = 0, UUID(int=0)
+    while True:
+        with connect() as connection:
+            last = connection.scalar(
+                select(Session.id)
+                .where(Session.id > after)
+                .order_by(Session.id)
+                .offset(_BATCH_ROWS - 1)
+                .limit(1)
+            )
+            batch = Session.id > after if last is None else Session.id.between(after, last)
+            over_at = func.coalesce(Session.ended_at, Session.expires_at)
+            deleted = connection.execute(
+                delete(Session).where(batch, over_at < over_before).returning(Session.id)
+            )
+            pruned += len(deleted.all())
+        if last is None:
+            return pruned
+        after = last

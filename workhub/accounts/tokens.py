@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import jwt as pyjwt
-from flask import Flask, current_app, g
+from flask import current_app, g
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token
 from jwt.api_jws import PyJWS
 
@@ -57,11 +57,6 @@ class SessionRow(Protocol):
 
 
 class _JWT(JWTManager):
-    def init_app(self, app: Flask, add_context_processor: bool = False) -> None:
-        # On by default, and would put a random claim into every token.
-        app.config["JWT_COOKIE_CSRF_PROTECT"] = False
-        super().init_app(app, add_context_processor)
-
     def _encode_jwt_from_config(
         self,
         identity: Any,
@@ -111,6 +106,7 @@ class _JWT(JWTManager):
             or not all(0 <= claims[name] < _YEAR_10000 for name in ("iat", "nbf", "exp"))
             or claims["nbf"] > time + NOT_BEFORE_LEEWAY_SECONDS
             or any(str(UUID(claims[name])) != claims[name] for name in ("sub", "sid"))
+            or not claims["jti"].isprintable()  # no database takes NUL or a lone surrogate
         ):
             raise pyjwt.InvalidTokenError
         if claims["exp"] <= time:

@@ -1,9 +1,12 @@
-"""Accounts: register, log in, rename, delete."""
+"""Accounts: register, log in, rename, disable, delete; and many at once, for operators."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from workhub.accounts import passwords, photos, sessions
@@ -11,6 +14,10 @@ from workhub.accounts.models import User
 from workhub.accounts.tokens import Issued
 from workhub.extensions import connect, now, transaction
 from workhub.problems import Problem, ProblemType
+
+_PAGE_ROWS = 1000
+_TOLD = (User.id, User.email, User.name, User.photo, User.created_at, User.disabled_at)
+_INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 def register(email: str, name: str, password: str) -> None:
@@ -86,10 +93,14 @@ def rename(user_id: UUID, name: str) -> None:
         Problem: USER_NOT_FOUND, when it was deleted a moment before.
     """
     with connect() as connection:
-        renamed = connection.execute(
-            update(User).where(User.id == user_id).values(name=name).returning(User.id)
-        ).first()
-    if renamed is None:
+        _update(connection, user_id, name=name)
+
+
+def _update(connection: Connection, user_id: UUID, **values: Any) -> None:
+    updated = connection.execute(
+        update(User).where(User.id == user_id).values(values).returning(User.id)
+    ).first()
+    if updated is None:
         raise Problem(ProblemType.USER_NOT_FOUND)
 
 
@@ -107,3 +118,88 @@ def remove(user_id: UUID) -> None:
         raise Problem(ProblemType.USER_NOT_FOUND)
     if deleted.photo is not None:
         photos.remove_file(deleted.photo)
+
+
+def find(email: str) -> Row[UUID, str, str, str | None, datetime, datetime | None]:
+    """The account with an address (in its normal form), without its hash.
+
+    Raises:
+        Problem: USER_NOT_FOUND.
+    """
+    with connect() as connection:
+        row = connection.execute(select(*_TOLD).where(User.email == email)).first()
+    if row is None:
+        raise Problem(ProblemType.USER_NOT_FOUND)
+    return row
+
+
+def everyone() -> Iterator[Row[UUID, str, str, str | None, datetime, datetime | None]]:
+    """All accounts in the order of their addresses, read a page at a time."""
+    after = ""
+    while True:
+        with connect() as connection:
+            page = connection.execute(
+                select(*_TOLD).where(User.email > after).order_by(User.email).limit(_PAGE_ROWS)
+            ).all()
+        yield from page
+        if len(page) < _PAGE_ROWS:
+            return
+        after = page[-1].email
+
+
+def set_password(user_id: UUID, password: str) -> int:
+    """Give the account another password (in NFC) and end its sessions; returns how many.
+
+    Raises:
+        Problem: that of the first broken password rule, or USER_NOT_FOUND.
+    """
+    passwords.check_rules(password)
+    new_hash = passwords.hash(password)
+    with transaction() as connection:
+        _update(connection, user_id, password_hash=new_hash)
+        return sessions.end_all(connection, user_id, "password")
+
+
+def disable(user_id: UUID) -> int:
+    """Refuse log-ins of the account and end its sessions; returns how many.
+
+    Raises:
+        Problem: USER_NOT_FOUND.
+    """
+    with transaction() as connection:
+        _update(connection, user_id, disabled_at=now())
+        return sessions.end_all(connection, user_id, "disabled")
+
+
+def enable(user_id: UUID) -> None:
+    """Let a disabled account log in again. Its old sessions stay ended.
+
+    Raises:
+        Problem: USER_NOT_FOUND.
+    """
+    with connect() as connection:
+        _update(connection, user_id, disabled_at=None)
+
+
+def known(emails: Sequence[str], ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The accounts that have one of these addresses or ids, as id to address."""
+    with connect() as connection:
+        rows = connection.execute(
+            select(User.id, User.email).where(or_(User.email.in_(emails), User.id.in_(ids)))
+        )
+        return {row.id: row.email for row in rows}
+
+
+def add_all(batches: Iterable[Sequence[Mapping[str, Any]]]) -> int:
+    """Add accounts, all or none; returns how many. One whose address or id is there is left alone.
+
+    Args:
+        batches: rows with `id`, `email` (in its normal form), `name`, `password_hash` and
+            `created_at`, some thousand at a time.
+    """
+    added = 0
+    with transaction() as connection:
+        statement = _INSERT[connection.dialect.name](User).on_conflict_do_nothing()
+        for batch in batches:
+            added += len(connection.execute(statement.returning(User.id), batch).all())
+    return added

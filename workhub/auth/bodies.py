@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from typing import Any, NoReturn
+from urllib.parse import unquote_to_bytes
 
 from flask import Request, current_app, request
 from marshmallow import EXCLUDE, Schema, ValidationError
@@ -17,7 +18,6 @@ from workhub.problems import FieldError, Problem, ProblemType
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 URLENCODED = "application/x-www-form-urlencoded"
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"  # what Werkzeug makes of bytes that are no UTF-8
 
 
 class Body(Schema):
@@ -47,7 +47,7 @@ class Parser(FlaskParser):
         _require(JSON)
         try:
             loaded = json.loads(
-                req.get_data(cache=False).decode(),
+                _read(req).decode(),
                 object_pairs_hook=_each_key_once,
                 parse_constant=_refuse,
             )
@@ -68,6 +68,12 @@ class Parser(FlaskParser):
         if req.mimetype == JSON:
             return self.load_json(req, schema)
         _require(MULTIPART, URLENCODED)
+        body = _read(req)
+        try:
+            # Werkzeug would put other characters in the place of those that are no UTF-8.
+            (unquote_to_bytes(body) if req.mimetype == URLENCODED else body).decode()
+        except UnicodeDecodeError:
+            raise Problem(ProblemType.BODY_UNREADABLE) from None
         return _single_fields(req, schema)
 
     def load_files(self, req: Request, schema: Schema) -> Any:
@@ -89,11 +95,17 @@ class Parser(FlaskParser):
 
 
 def _require(*content_types: str) -> None:
-    """The content type is one of these, and a multipart form says where its parts end."""
     if request.mimetype not in content_types:
         raise Problem(ProblemType.CONTENT_TYPE_UNSUPPORTED)
-    if request.mimetype == MULTIPART and not request.mimetype_params.get("boundary"):
-        raise Problem(ProblemType.BODY_UNREADABLE)
+
+
+def _read(req: Request) -> bytes:
+    """The body, which a form is read from again. In chunks, Werkzeug cuts it off at the limit."""
+    body = req.get_data()
+    chunked = req.content_length is None
+    if chunked and len(body) == BODY_LIMIT_BYTES and req.environ["wsgi.input"].read(1):
+        raise Problem(ProblemType.BODY_TOO_LARGE)
+    return body
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -124,10 +136,7 @@ def _single_fields(req: Request, schema: Schema) -> dict[str, Any]:
         raise Problem(ProblemType.BODY_UNREADABLE) from None
     if repeated := [field for field in schema.fields if len(parts.getlist(field)) > 1]:
         raise _invalid(FieldError.REPEATED, repeated)
-    fields = {field: parts[field] for field in schema.fields if field in parts}
-    if any(isinstance(value, str) and REPLACEMENT in value for value in fields.values()):
-        raise Problem(ProblemType.BODY_UNREADABLE)  # it was not UTF-8
-    return fields
+    return {field: parts[field] for field in schema.fields if field in parts}
 
 
 def _invalid(error: FieldError, fields: Iterable[str]) -> Problem:

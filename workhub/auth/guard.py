@@ -7,7 +7,7 @@ wrong with it 403, no such user 404.
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from flask import g, request
@@ -16,10 +16,11 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import ExpiredSignatureError, PyJWTError
 
 from workhub.accounts import sessions
-from workhub.accounts.tokens import TokenType, jwt
+from workhub.accounts.tokens import TokenType
 from workhub.extensions import now
 from workhub.problems import Problem, ProblemType
 
+REFRESH: Final = "refresh"
 # The scheme's name ignores case (RFC 9110, 11.1); one token, no second credential (RFC 6750, 2).
 _BEARER = re.compile(r"bearer +([^\s,]+)", re.IGNORECASE)
 
@@ -47,8 +48,10 @@ def access_token(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        _verify("access")
-        return view(cast(Current, g.current), *args, **kwargs)
+        user_id, session_id = _ids(_verify("access"))
+        row = sessions.look_up(user_id, session_id, now())
+        current = Current(user_id, session_id, row.email, row.name, row.photo)
+        return view(current, *args, **kwargs)
 
     return guarded
 
@@ -58,36 +61,29 @@ def refresh_token(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        _verify("refresh")
-        claims = get_jwt()
+        claims = _verify(REFRESH)
         return view(Presented(*_ids(claims), claims["jti"]), *args, **kwargs)
 
     return guarded
 
 
-def _verify(token_type: TokenType) -> None:
+def _verify(token_type: TokenType) -> dict[str, Any]:
+    """The claims of the presented token, which is genuine and of this type."""
     bearer = _BEARER.fullmatch(request.headers.get("Authorization", "").strip())
     if bearer is None:
         raise Problem(ProblemType.AUTHORIZATION_MISSING)
     # The extension knows the scheme's name in this spelling alone.
     request.environ["HTTP_AUTHORIZATION"] = f"Bearer {bearer[1]}"
-    refresh = token_type == "refresh"  # noqa: S105 (a kind, not a secret)
     g.token_type = token_type
     try:
-        verify_jwt_in_request(refresh=refresh, skip_revocation_check=refresh)
+        # Whether the session goes on is asked below, and for a refresh token by the rotation.
+        verify_jwt_in_request(refresh=token_type == REFRESH, skip_revocation_check=True)
     except ExpiredSignatureError:
         raise Problem(ProblemType.TOKEN_EXPIRED) from None
     except (PyJWTError, JWTExtendedException, ValueError, KeyError, RecursionError):
         raise Problem(ProblemType.CREDENTIALS_INVALID) from None
-
-
-@jwt.token_in_blocklist_loader
-def _is_revoked(_header: dict[str, Any], claims: dict[str, Any]) -> bool:
-    """Find the caller. It raises by itself: asked for yes or no, it could not say 404."""
-    user_id, session_id = _ids(claims)
-    row = sessions.look_up(user_id, session_id, now())
-    g.current = Current(user_id, session_id, row.email, row.name, row.photo)
-    return False
+    claims: dict[str, Any] = get_jwt()
+    return claims
 
 
 def _ids(claims: dict[str, Any]) -> tuple[UUID, UUID]:

@@ -1,5 +1,7 @@
 """Calls on the photo, and the files themselves."""
 
+from http import HTTPStatus
+
 from flask import Blueprint, Response, current_app, send_from_directory
 from werkzeug.datastructures import FileStorage
 
@@ -38,6 +40,9 @@ def serve(name: str) -> Response:
     response = send_from_directory(
         current_app.config["UPLOAD_FOLDER"], name, mimetype=photos.MEDIA_TYPE
     )
+    if response.status_code == HTTPStatus.PRECONDITION_FAILED:  # If-Match: nobody may keep that
+        response.close()
+        raise Problem(ProblemType.REQUEST_INVALID)
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     response.headers["Content-Disposition"] = "inline"

@@ -38,14 +38,19 @@ class Email(_Text):
     """An address in its normal form: trimmed, lower case, NFC."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs).strip()
+        text = super()._deserialize(value, attr, data, **kwargs)
         if len(text) > EMAIL_MAX_CHARACTERS:
             raise ValidationError([FieldError.EMAIL_FORM])
         try:
-            form = validate_email(text, check_deliverability=False).normalized
+            # Lower case first, too: it may be longer, and is what has to be an address.
+            form = validate_email(_lower(text.strip()), check_deliverability=False).normalized
         except EmailNotValidError:
             raise ValidationError([FieldError.EMAIL_FORM]) from None
-        return unicodedata.normalize("NFC", form.lower())
+        return _lower(form)
+
+
+def _lower(text: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
 
 
 class PersonName(_Text):
@@ -83,8 +88,11 @@ class Upload(fields.Raw):
         return value
 
 
-class Credentials(Body):
+class Address(Body):
     email = Email(required=True)
+
+
+class Credentials(Address):
     password = Password(required=True)
 
 
