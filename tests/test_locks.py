@@ -13,8 +13,8 @@ from tests.servers import ROOT
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """What the check reads, to be changed."""
-    for name in ("pyproject.toml", "requirements.txt", "requirements-dev.txt"):
-        shutil.copy(ROOT / name, tmp_path)
+    for path in (ROOT / "pyproject.toml", *ROOT.glob("requirements*.txt")):
+        shutil.copy(path, tmp_path)
     return tmp_path
 
 

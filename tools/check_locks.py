@@ -1,4 +1,4 @@
-"""Are the two requirements files in step with pyproject.toml? No index is asked.
+"""Are the requirements files in step with pyproject.toml? No index is asked.
 
 What a package needs is read from the packages that are installed, which are those of
 requirements-dev.txt. Run from the top of the tree: python -m tools.check_locks
@@ -76,6 +76,19 @@ def faults(direct: list[str], pins: dict[str, str]) -> Iterator[str]:
             yield f"{unneeded} is needed by nobody"
 
 
+def faults_alone(direct: list[str], pins: dict[str, str]) -> Iterator[str]:
+    """The same for packages that need no others, and that nobody has installed."""
+    wanted = {canonicalize_name(r.name): r for r in map(Requirement, direct)}
+    for name, requirement in wanted.items():
+        if name not in pins:
+            yield f"{requirement} is missing, pyproject.toml needs it"
+            continue
+        (pinned,) = _requirement(pins[name]).specifier
+        if not requirement.specifier.contains(pinned.version, prereleases=True):
+            yield f"{name}=={pinned.version} is not the {requirement} that pyproject.toml needs"
+    yield from (f"{name} is needed by nobody" for name in sorted(pins.keys() - wanted.keys()))
+
+
 @click.command()
 def main() -> None:
     """Say what is out of step, and how to mend it."""
@@ -93,6 +106,18 @@ def main() -> None:
         for name in locked
         if locked[name] != locked_dev.get(name)
     ]
+    fast, build = read(Path("requirements-fast.txt")), read(Path("requirements-build.txt"))
+    found += [
+        f"requirements-fast.txt: {name} is not as in requirements.txt"
+        for name in locked
+        if locked[name] != fast.get(name)
+    ]
+    extra = {name: pin for name, pin in fast.items() if name not in locked}
+    for name, requirements, pins in (
+        ("fast", project["project"]["optional-dependencies"]["fast"], extra),
+        ("build", project["dependency-groups"]["build"], build),
+    ):
+        found += [f"requirements-{name}.txt: {fault}" for fault in faults_alone(requirements, pins)]
     for fault in found:
         click.echo(fault, err=True)
     if found:

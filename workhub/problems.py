@@ -86,6 +86,12 @@ class ProblemType(Enum):
     NOT_FOUND = 404, "Страница не найдена.", "There is nothing at this address."
     METHOD_NOT_ALLOWED = 405, "Метод не поддерживается.", "The method is not supported here."
     REQUEST_INVALID = 400, "Некорректный запрос.", "The request is not valid."
+    # nginx's, for who comes without TLS
+    HTTPS_REQUIRED = (
+        426,
+        "Сервис доступен только по HTTPS.",
+        "The service is available over HTTPS only.",
+    )
     UNAVAILABLE = (
         503,
         "Сервис временно недоступен. Повторите позже.",

@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
     )
+    op.create_index(op.f("ix_users_photo"), "users", ["photo"], unique=True)
     op.create_table(
         "sessions",
         sa.Column("id", sa.Uuid(), nullable=False),

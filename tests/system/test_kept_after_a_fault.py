@@ -22,7 +22,7 @@ from tests.conftest import migrate
 from tests.images import jpeg
 from tests.servers import Gunicorn, postgres_server
 
-pytestmark = [pytest.mark.race, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.race, pytest.mark.slow]
 
 LOAD_SECONDS = 2.0  # before and after each kill
 HEAL_SECONDS = 15

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from workhub.extensions import Model
@@ -13,6 +13,7 @@ class User(Model):
     """An account."""
 
     __tablename__ = "users"
+    __table_args__ = (Index("ix_users_photo", "photo", unique=True),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     email: Mapped[str] = mapped_column(String(320), unique=True)  # in its normal form

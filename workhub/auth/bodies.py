@@ -81,6 +81,7 @@ class Parser(FlaskParser):
         _require(MULTIPART)
         limit = current_app.config["MAX_UPLOAD_BYTES"]
         req.max_content_length = limit + BODY_LIMIT_BYTES
+        req.max_form_memory_size = None  # a part that is no file is told so, whatever its size
         try:
             return _single_fields(req, schema)
         except RequestEntityTooLarge:

@@ -1,5 +1,6 @@
 """Calls on log-ins: log in, refresh, log out."""
 
+from ipaddress import ip_address
 from typing import Final
 
 from flask import g, request
@@ -18,7 +19,7 @@ USER_AGENT_MAX_CHARACTERS: Final = 256
 @auth.response(200, schemas.Tokens)
 def login(email: str, password: str) -> Issued:
     """Log in: a new session, and its first two tokens."""
-    issued = users.log_in(email, password, request.remote_addr, _user_agent())
+    issued = users.log_in(email, password, _ip(), _user_agent())
     g.user_id, g.session_id = issued.user_id, issued.session_id
     return issued
 
@@ -28,7 +29,7 @@ def login(email: str, password: str) -> Issued:
 @auth.response(200, schemas.Tokens)
 def refresh(presented: Presented) -> Issued:
     """Spend a refresh token on a new one and an access token."""
-    return sessions.rotate(*presented, request.remote_addr, _user_agent())
+    return sessions.rotate(*presented, _ip(), _user_agent())
 
 
 @auth.get("/logout")
@@ -38,6 +39,14 @@ def logout(current: Current) -> dict[str, str]:
     """End this log-in; its tokens are refused from now on."""
     sessions.log_out(current.user_id, current.session_id)
     return {"detail": schemas.DONE}
+
+
+def _ip() -> str | None:
+    """The client's address; none over a Unix socket, or where a proxy has said something else."""
+    try:
+        return str(ip_address(request.remote_addr or ""))
+    except ValueError:
+        return None
 
 
 def _user_agent() -> str | None:
