@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,13 @@ def _no_settings_of_the_machine() -> None:
     """The tests see no `.env` and none of the developer's own settings."""
     for name in ("DATABASE_URL", "POSTGRES_DB", "FLASK_DEBUG", *servers.SECRETS):
         os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_is_heard() -> None:
+    """What a shell runs in the background is deaf to SIGINT, and so is what that starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
