@@ -21,8 +21,10 @@ DOTENV: Final = ROOT / ".env"
 SECRETS: Final = ("SECRET_JWT", "SECRET_JWT_REFRESH", "SECRET_MANAGER")
 SECRET_MIN_BYTES: Final = 32
 BODY_LIMIT_BYTES: Final = 64 * 1024
-# Threads of a worker, and so the connections that it can use at once.
-THREADS: Final = 8
+# Connections of a worker to the database. Nobody holds one while a password is hashed.
+CONNECTIONS: Final = 8
+# Threads of a worker: those who wait for a hash leave enough for those who only read.
+THREADS: Final = 32
 # A database that is gone or stuck is answered within three seconds.
 DATABASE_TIMEOUT_SECONDS: Final = 2
 
@@ -189,7 +191,7 @@ def _engine_options(url: URL) -> dict[str, Any]:
         # A statement is a transaction and one round trip; `extensions.transaction` does several.
         "isolation_level": "AUTOCOMMIT",
         "hide_parameters": True,  # else an exception's text holds addresses and hashes
-        "pool_size": THREADS,
+        "pool_size": CONNECTIONS,
         "max_overflow": 0,
         "pool_timeout": DATABASE_TIMEOUT_SECONDS,
     }

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy import event
 
-from config import THREADS
+from config import CONNECTIONS
 from tests.clients import Account, Client
 from tests.database import before
 from workhub.extensions import db
@@ -95,7 +95,7 @@ def test_call_that_gets_no_connection_is_unavailable(
     token = account.log_in().access_token
 
     with ExitStack() as taken:
-        for _ in range(THREADS):
+        for _ in range(CONNECTIONS):
             taken.enter_context(engine.connect())
         begun = time.monotonic()
         answer = client.get("/auth/me", token=token)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import bcrypt
 from flask import current_app
 
+from workhub.accounts.hashing import pool
 from workhub.problems import Problem, ProblemType
 
 MIN_CHARACTERS = 8
@@ -59,7 +60,7 @@ def hash(password: str) -> str:
     """The hash of a password (in NFC) with a fresh salt, at the cost that is set."""
     setting = bcrypt.gensalt(current_app.config["BCRYPT_ROUNDS"])
     _, _, cost, salt = setting.split(b"$")
-    digest = bcrypt.hashpw(_keyed(password, salt), setting)[len(setting) :]
+    digest = pool.run(bcrypt.hashpw, _keyed(password, salt), setting)[len(setting) :]
     return f"$bcrypt-sha256$v=2,t=2b,r={int(cost)}${salt.decode()}${digest.decode()}"
 
 
@@ -74,8 +75,10 @@ def verify(password: str, password_hash: str | None) -> bool:
     """
     if password_hash is None:
         salt = b"." * 22
-        bcrypt.hashpw(
-            _keyed(password, salt), b"$2b$%02d$" % current_app.config["BCRYPT_ROUNDS"] + salt
+        pool.run(
+            bcrypt.hashpw,
+            _keyed(password, salt),
+            b"$2b$%02d$" % current_app.config["BCRYPT_ROUNDS"] + salt,
         )
         return False
     if made := _KEYED.fullmatch(password_hash):
@@ -88,7 +91,7 @@ def verify(password: str, password_hash: str | None) -> bool:
         return False
     plain = f"${made['type']}${int(made['cost']):02d}${made['salt']}{made['digest']}"
     try:
-        return bcrypt.checkpw(given, plain.encode())
+        return pool.run(bcrypt.checkpw, given, plain.encode())
     except ValueError:  # a cost or a salt that bcrypt does not know
         return False
 
