@@ -21,6 +21,10 @@ DOTENV: Final = ROOT / ".env"
 SECRETS: Final = ("SECRET_JWT", "SECRET_JWT_REFRESH", "SECRET_MANAGER")
 SECRET_MIN_BYTES: Final = 32
 BODY_LIMIT_BYTES: Final = 64 * 1024
+# On macOS nobody can say which cores a process may use.
+CORES: Final = (
+    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+)
 # Connections of a worker to the database. Nobody holds one while a password is hashed.
 CONNECTIONS: Final = 8
 # Threads of a worker: those who wait for a hash leave enough for those who only read.

@@ -1,7 +1,6 @@
 """The server: a process for each core, threads for those who wait for the database or a hash."""
 
 import gc
-import os
 import signal
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 # `import config` would be taken for gunicorn's setting of that name.
-from config import THREADS, SettingError, check_service, load
+from config import CORES, THREADS, SettingError, check_service, load
 from workhub import logs
 
 try:
@@ -24,13 +23,11 @@ except SettingError as error:
     sys.exit(f"Error: {error.format_message()}")
 
 _ENDS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-# On macOS nobody can say which cores a process may use.
-_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 bind = _settings["WORKHUB_BIND"]
 wsgi_app = "wsgi:app"
 worker_class = "workhub.server.Worker"
-workers = max(2, _cores)
+workers = max(2, CORES)
 threads = THREADS
 keepalive = 75  # seconds; longer than nginx keeps its connections to an upstream
 control_socket_disable = True

@@ -2,8 +2,8 @@
 
 import os
 import shutil
+import tempfile
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -132,8 +132,20 @@ def test_what_a_hash_raises_reaches_its_caller_and_the_pool_goes_on(error: Excep
 
     with pytest.raises(type(error)):
         pool.run(fail)
-    call: Callable[[], int] = lambda: 7  # noqa: E731
-    assert pool.run(call) == 7
+    assert pool.run(int, "7") == 7
+
+
+def test_without_a_folder_for_its_turns_a_worker_hashes_alone_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / f"workhub-{os.getuid()}").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pool = HashingPool(slots=1)
+
+    answers = [pool.run(int, digit) for digit in "789"]
+
+    assert answers == [7, 8, 9]
+    assert capsys.readouterr().out.count("hashing_alone") == 1
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[_stamp, _renderer()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(_Output()),  # type: ignore[arg-type]
+        logger_factory=structlog.WriteLoggerFactory(_Output()),  # type: ignore[arg-type] # as much as it uses
         cache_logger_on_first_use=True,
     )
 
@@ -144,6 +144,11 @@ def refused(error: BaseException, request_id: str, ip: str | None) -> None:
 def photo_left_behind(name: str, error: OSError) -> None:
     """Tell of a file that could not be removed, although no row names it."""
     log.error("photo_left_behind", file=name, **_told(error))
+
+
+def hashing_alone(error: OSError) -> None:
+    """Tell of a worker that can't take turns at hashing with the others."""
+    log.warning("hashing_alone", **_told(error))
 
 
 def _told(error: BaseException) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from email.utils import formatdate
 from time import monotonic
 from typing import Any, Final, NoReturn
 
-import psycopg2.extensions  # type: ignore[import-untyped]
+import psycopg2.extensions  # type: ignore[import-untyped] # it has none
 from gunicorn import util
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.errors import ParseException

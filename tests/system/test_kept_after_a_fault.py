@@ -70,7 +70,7 @@ class Person(threading.Thread):
         self.client.close()
 
     def turn(self, email: str) -> None:
-        raise NotImplementedError
+        """What this kind of person does, again and again."""
 
     def call(self, method: str, path: str, token: str = "", **kwargs: Any) -> httpx.Response | None:
         """The answer, or None where the server was gone or said that the database was."""

@@ -6,19 +6,23 @@ leaves them to those who only read. Who finds the queue full, or waits too long,
 back.
 """
 
+import errno
 import fcntl
 import os
+import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition, Thread, get_native_id
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
+from config import CORES
+from workhub import logs
 from workhub.problems import Problem, ProblemType
 
 WAITING_MAX = 16  # in one worker
@@ -53,8 +57,8 @@ class HashingPool:
         with self.arrival:
             if len(self.waiting) >= WAITING_MAX:
                 raise _busy()
-            self.waiting.append(job)
             self._start_threads()
+            self.waiting.append(job)
             self.arrival.notify_all()
         try:
             return future.result(WAIT_SECONDS)
@@ -69,26 +73,22 @@ class HashingPool:
     def _start_threads(self) -> None:
         """With the first job: in the worker, and not in the process that it was forked from."""
         if not self._threads:
-            folder = _folder()
-            for slot in range(self._slots):
-                thread = Thread(target=self._serve, args=(folder / f"slot-{slot}",), daemon=True)
+            for turns in _turns(self._slots):
+                thread = Thread(target=self._serve, args=(turns,), daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
-    def _serve(self, slot: Path) -> None:
-        with suppress(PermissionError):  # where a sandbox forbids it, it goes on without
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)
-        with slot.open("w") as turn:
-            while True:
-                with self.arrival:
-                    self.arrival.wait_for(lambda: self.waiting)
-                fcntl.flock(turn, fcntl.LOCK_EX)
-                try:
-                    self._hash_one()
-                finally:
-                    fcntl.flock(turn, fcntl.LOCK_UN)
-                # Whoever locks again at once is always faster than those who have to wake up.
-                time.sleep(_TURN_SECONDS)
+    def _serve(self, turns: IO[str] | None) -> None:
+        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+            with suppress(PermissionError):  # where a sandbox forbids it, it goes on without
+                os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)
+        while True:
+            with self.arrival:
+                self.arrival.wait_for(lambda: self.waiting)
+            with _turn(turns):
+                self._hash_one()
+            # Whoever locks again at once is always faster than those who have to wake up.
+            time.sleep(_TURN_SECONDS)
 
     def _hash_one(self) -> None:
         with self.arrival:
@@ -102,21 +102,33 @@ class HashingPool:
                 future.set_exception(error)
 
 
-def _folder() -> Path:
-    """A folder of this user alone, the same for all workers of a machine.
-
-    Raises:
-        PermissionError: somebody else has made it.
-    """
+def _turns(slots: int) -> Sequence[IO[str] | None]:
+    """The files to lock, the same for all workers; where there can be none, a worker goes alone."""
     folder = Path(tempfile.gettempdir()) / f"workhub-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user.")
-    return folder
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():  # whoever made it could hold the locks for ever
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        return [(folder / f"slot-{slot}").open("a") for slot in range(slots)]
+    except OSError as error:
+        logs.hashing_alone(error)
+        return [None] * slots
+
+
+@contextmanager
+def _turn(turns: IO[str] | None) -> Iterator[None]:
+    if turns is None:
+        yield
+        return
+    fcntl.flock(turns, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(turns, fcntl.LOCK_UN)
 
 
 def _busy() -> Problem:
     return Problem(ProblemType.UNAVAILABLE, retry_after=WAIT_SECONDS)
 
 
-pool = HashingPool(slots=len(os.sched_getaffinity(0)))
+pool = HashingPool(CORES)

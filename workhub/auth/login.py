@@ -44,7 +44,8 @@ def logout(current: Current) -> dict[str, str]:
 def _ip() -> str | None:
     """The client's address; none over a Unix socket, or where a proxy has said something else."""
     try:
-        return str(ip_address(request.remote_addr or ""))
+        # Without the zone of a link-local address, which may be of any length.
+        return str(ip_address((request.remote_addr or "").partition("%")[0]))
     except ValueError:
         return None
 
