@@ -30,11 +30,6 @@ from tests.images import (
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
 
 DONE = {"detail": "Успешно."}
-UNREADABLE = {
-    "detail": "Файл не является фотографией.",
-    "errors": {"photo": ["Файл не является фотографией."]},
-}
-TOO_LARGE = {"detail": "Фотография слишком большая."}
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 HTML = b"<html><script>alert(document.domain)</script></html>"
 GREEN = Image.new("RGB", (64, 64), "green")
